@@ -166,7 +166,7 @@ def modified_ns(state: os.stat_result) -> int:
 
     Some file systems have times before 1677 or after 2262.
     """
-    return min(max(state.st_mtime_ns, -_LAST_MOMENT), _LAST_MOMENT)
+    return _limited(state.st_mtime_ns)
 
 
 def changed_ns(state: os.stat_result) -> int:
@@ -177,7 +177,13 @@ def changed_ns(state: os.stat_result) -> int:
     """
     if os.name == "nt":
         return 0
-    return min(max(state.st_ctime_ns, -_LAST_MOMENT), _LAST_MOMENT)
+    return _limited(state.st_ctime_ns)
+
+
+def _limited(moment: int) -> int:
+    if -_LAST_MOMENT <= moment <= _LAST_MOMENT:
+        return moment
+    return _LAST_MOMENT if moment > 0 else -_LAST_MOMENT
 
 
 #: The last moment that fits into 64 bits, in nanoseconds since 1970.

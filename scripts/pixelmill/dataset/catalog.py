@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
+import operator
 import os
 import re
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import BinaryIO, TypeAlias
@@ -21,6 +23,7 @@ from pixelmill.core.suggestions import followed
 from pixelmill.core.user_paths import lookalike
 from pixelmill.dataset.entries import NO_DATE, Columns, Entries, Entry
 from pixelmill.dataset.globs import Selection, chosen
+from pixelmill.dataset.paths import CHUNK
 from pixelmill.dataset.places import Places
 from pixelmill.dataset.shards import WHOLE, Shard, shards_of
 from pixelmill.imaging.codecs.formats import IMAGE_SUFFIXES, SNIFF_BYTES, dimensions, sniff
@@ -103,21 +106,55 @@ def scan(
     files = _files(folder, select or Selection(), left_out)
     if not shard.is_whole:
         files = (file for file in files if shard.concerns(file[0]))
-    listed = Entries(_looked_at(files, known, dated))
+    listed = _listed(files, known, dated)
     found = listed.sorted()
     if repeated := len(listed) - len(found):
         left_out["earlier members with the same name"] += repeated
     del listed  # a million need 100 MB
-    flags = bytearray(entry.format != _OTHER for entry in found)
-    for entry in found.where(flags, 0):
+    flags = found.flags(_OTHER)
+    for entry in found.where(flags, 1):
         _leave_out(left_out, entry.path)
-    return Catalog(found.where(flags, 1), left_out), found
+    return Catalog(found.where(flags, 0), left_out), found
 
 
-def _looked_at(files: Iterable[_File], known: Entries, dated: bool) -> Iterator[Entry]:
-    look_up = known.reader()
+def _listed(files: Iterable[_File], known: Entries, dated: bool) -> Entries:
+    """Return the entries of files; the memory itself if it has all of them as they are."""
+    listed: Entries | None = None
+    rest, place, look_up = iter(files), 0, known.reader()
+    while some := list(itertools.islice(rest, CHUNK)):
+        begin = known.find(some[0][0], place)
+        same = None if begin is None else _as_known(some, known, begin, dated)
+        if listed is None and (same is None or begin != place):
+            listed = Entries.of_columns(known.columns(place))
+        if listed is not None:
+            looked_at = _looked_at(some, look_up, dated)
+            listed.extend(same or tuple(zip(*looked_at, strict=True)))
+        place = (place if begin is None else begin) + len(some)
+    if listed is None:
+        listed = known if place == len(known) else Entries.of_columns(known.columns(place))
+    return listed
+
+
+def _as_known(some: Sequence[_File], known: Entries, begin: int, dated: bool) -> Columns | None:
+    """Return what is known of files from a number on; None if not all are there as they are."""
+    columns = known.columns_between(begin, min(begin + len(some), len(known)))
+    paths, sizes, times, _, _, _, changes, offsets, taken, _ = columns
+    *files, places = zip(*some, strict=True)
+    found = (*files, tuple(map(_offset_of, places)))
+    if not all(map(operator.eq, found, map(tuple, (paths, sizes, times, changes, offsets)))):
+        return None
+    return columns if (0 not in taken if dated else not any(taken)) else None
+
+
+def _offset_of(place: str | Member) -> int:
+    return place.spot.offset if isinstance(place, Member) else 0
+
+
+def _looked_at(
+    files: Iterable[_File], look_up: Callable[[str], tuple[int, Entry] | None], dated: bool
+) -> Iterator[Entry]:
     for path, size, mtime_ns, changed, full in files:
-        offset = full.spot.offset if isinstance(full, Member) else 0
+        offset = _offset_of(full)
         found = look_up(path)
         if found is not None:
             entry = found[1]

@@ -100,7 +100,8 @@ class Entries(Sequence[Entry]):
         self.sizes.extend(sizes)
         self.times.extend(times)
         self._formats += [name for name in dict.fromkeys(formats) if name not in self._formats]
-        self._format_numbers.extend(map(self._formats.index, formats))
+        numbers = {name: number for number, name in enumerate(self._formats)}
+        self._format_numbers.extend(map(numbers.__getitem__, formats))
         self.widths.extend(widths)
         self.heights.extend(heights)
         self.changes.extend(changes)
@@ -135,14 +136,16 @@ class Entries(Sequence[Entry]):
 
     def between(self, begin: int, end: int) -> Iterator[Entry]:
         """Yield the entries from one number to before another one."""
-        return map(_entry, zip(*self._columns_between(begin, end), strict=True))
+        return map(_entry, zip(*self.columns_between(begin, end), strict=True))
 
-    def columns(self) -> Iterator[Columns]:
-        """Yield all entries in columns, many at a time."""
-        for begin in range(0, len(self), CHUNK):
-            yield self._columns_between(begin, min(begin + CHUNK, len(self)))
+    def columns(self, end: int | None = None) -> Iterator[Columns]:
+        """Yield all entries in columns, many at a time, or those before a number."""
+        end = len(self) if end is None else end
+        for begin in range(0, end, CHUNK):
+            yield self.columns_between(begin, min(begin + CHUNK, end))
 
-    def _columns_between(self, begin: int, end: int) -> Columns:
+    def columns_between(self, begin: int, end: int) -> Columns:
+        """Return the entries from one number to before another one, in columns."""
         count = end - begin
         return (
             self.paths.between(begin, end),
@@ -188,14 +191,24 @@ class Entries(Sequence[Entry]):
         """Whether a list names outputs of some."""
         return bool(self._names)
 
+    def flags(self, format: str) -> bytearray:
+        """Return for each entry 1 if it has this format, else 0."""
+        if format not in self._formats:
+            return bytearray(len(self))
+        number = self._formats.index(format)
+        return bytearray(
+            self._format_numbers.tobytes().translate(_ZEROS[:number] + b"\1" + _ZEROS[number + 1 :])
+        )
+
     def take(self, numbers: Sequence[int]) -> Entries:
         """Return the entries with these numbers, in this order."""
         return Entries(map(self.__getitem__, numbers))
 
     def where(self, flags: bytearray, flag: int) -> Entries:
         """Return the entries whose flag has this value; itself if all have it."""
-        if flags.count(flag) == len(self):
-            return self
+        count = flags.count(flag)
+        if count in (0, len(self)):
+            return self if count else Entries()
         return Entries(entry for entry, found in zip(self, flags, strict=True) if found == flag)
 
     def sorted(self) -> Entries:
@@ -253,5 +266,8 @@ def flagged(columns: Columns, flags: Iterable[bool]) -> Columns:
     kept = [*flags]
     return tuple([*compress(column, kept)] for column in columns)
 
+
+#: A zero for each number of a format.
+_ZEROS = bytes(256)
 
 _entry = partial(tuple.__new__, Entry)  # takes half the time of Entry itself

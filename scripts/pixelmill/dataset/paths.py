@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import bisect
 import heapq
+import operator
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
-from itertools import groupby, islice, pairwise
+from itertools import accumulate, count, groupby, islice
 
 
 class Paths:
@@ -42,10 +43,8 @@ class Paths:
 
     def _add(self, encoded: Sequence[bytes | bytearray]) -> None:
         self._buffer += _SEPARATOR.join([*encoded, b""])
-        end = self._ends[-1]
-        for path in encoded:
-            end += len(path) + 1
-            self._ends.append(end)
+        ends = accumulate(map(len, encoded), initial=self._ends[-1])
+        self._ends.extend(map(operator.add, islice(ends, 1, None), count(1)))
 
     def __len__(self) -> int:
         return len(self._ends) - 1
@@ -74,7 +73,7 @@ class Paths:
     def ranked(self) -> Sequence[int]:
         """Return the numbers of all paths in sorted order; of equal paths, that of the last one."""
         count, key = len(self), self._encoded
-        if all(one < other for one, other in pairwise(map(key, range(count)))):
+        if self._are_sorted():
             return range(count)
         parts = [
             array("Q", sorted(range(begin, min(begin + _PART, count)), key=key))
@@ -82,6 +81,14 @@ class Paths:
         ]
         equal = groupby(heapq.merge(*parts, key=key), key=key)
         return array("Q", (deque(group, maxlen=1)[0] for _, group in equal))
+
+    def _are_sorted(self) -> bool:
+        """Return whether each path is after the one before it."""
+        for begin in range(0, len(self), CHUNK):
+            some = self.between(begin, min(begin + CHUNK + 1, len(self)))
+            if not all(map(operator.lt, some, some[1:])):
+                return False
+        return True
 
     def take(self, numbers: Sequence[int]) -> Paths:
         """Return the paths with these numbers, in this order."""

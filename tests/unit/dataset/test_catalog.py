@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+import random
 
 import pytest
 
@@ -285,6 +286,44 @@ def test_the_fingerprint_leaves_out_what_does_not_belong(tmp_path, jpeg):
 
 
 ENTRIES = [Entry("a.jpg", 10, 1, "jpeg"), Entry("b.jpg", 20, 2, "jpeg")]
+
+
+PLACES = [f"{folder}{number:02}{suffix}" for folder in ("", "a/", "b b/") for number in range(9)
+          for suffix in (".jpg", ".txt")]  # fmt: skip
+
+
+@pytest.mark.parametrize("chunk", [1, 4, CHUNK])
+def test_a_scan_is_the_same_with_and_without_memory(tmp_path, jpeg, png, monkeypatch, chunk):
+    """Whatever was added, removed, written or touched in the meantime."""
+    monkeypatch.setattr(catalog, "CHUNK", chunk)
+    draw, known, folder = random.Random(chunk), Entries(), str(tmp_path)
+    for _ in range(40):
+        for path in draw.sample(PLACES, draw.choice([0, 0, 1, 3, 20])):
+            match draw.choice(["write", "remove", "touch"]):
+                case "write":
+                    put(tmp_path, path, draw.choice([jpeg, png, TEXT]))
+                case "remove":
+                    (tmp_path / path).unlink(missing_ok=True)
+                case "touch" if (tmp_path / path).exists():
+                    os.utime(tmp_path / path, ns=(1, draw.randrange(10**18)))
+        dated = draw.random() < 0.2
+        found, seen = scan(folder, known=known, dated=dated)
+        expected, all_seen = scan(folder, dated=dated)
+        assert (found, seen) == (expected, all_seen)
+        assert {*seen.paths} == {path for path in PLACES if (tmp_path / path).exists()}
+        known = seen
+
+
+def test_files_that_are_all_as_they_were_are_not_listed_again(tmp_path, jpeg, unopenable):
+    """Otherwise there would be two lists in memory at once."""
+    for number in range(3):
+        put(tmp_path, f"{number}.jpg", jpeg)
+    _, known = scan(str(tmp_path))
+    unopenable()
+    found, seen = scan(str(tmp_path), known=known)
+    assert seen is found.entries is known
+    (tmp_path / "2.jpg").unlink()
+    assert [*scan(str(tmp_path), known=known)[1]] == [*known[:2]]
 
 
 def digest(entries):

@@ -6,7 +6,7 @@ import tracemalloc
 
 import pytest
 
-from pixelmill.dataset.entries import Entries, Entry
+from pixelmill.dataset.entries import Entries, Entry, flagged
 
 NAMES = [
     "a.jpg",
@@ -85,6 +85,35 @@ def test_flags_select_entries():
     three = Entries(map(entry, "abc"))
     assert three.where(bytearray(b"\1\0\1"), 1) == [entry("a"), entry("c")]
     assert three.where(bytearray(b"\1\1\1"), 1) is three
+
+
+def test_no_entry_is_copied_if_all_or_none_are_selected():
+    entries = Entries(map(entry, NAMES))
+    assert entries.where(bytearray(len(NAMES)), 0) is entries
+    assert not entries.where(bytearray(len(NAMES)), 1)
+
+
+def test_entries_of_a_format_have_flags():
+    formats = ["png", "", "-", "png"]
+    entries = Entries(entry(name, format=kind) for name, kind in zip("abcd", formats, strict=True))
+    assert {kind: [*entries.flags(kind)] for kind in ("png", "", "-", "gif")} == {
+        "png": [1, 0, 0, 1],
+        "": [0, 1, 0, 0],
+        "-": [0, 0, 1, 0],
+        "gif": [0, 0, 0, 0],
+    }
+
+
+@pytest.mark.parametrize("more", [{}, {"offset": 9, "taken": 20260101000000, "name": "x"}])
+def test_columns_are_those_of_the_entries(more):
+    entries = Entries(entry(f"{number:04}", number, **more) for number in range(2500))
+    assert Entries.of_columns(entries.columns()) == entries
+    for end in (0, 1, 1024, 1030, 2500):
+        assert Entries.of_columns(entries.columns(end)) == entries[:end]
+    columns = entries.columns_between(7, 1100)
+    assert [Entry(*row) for row in zip(*columns, strict=True)] == [*entries[7:1100]]
+    odd = flagged(columns, (number % 2 for number in range(7, 1100)))
+    assert [Entry(*row) for row in zip(*odd, strict=True)] == [*entries[7:1100:2]]
 
 
 @pytest.mark.parametrize("first", [0, 1, 1500])

@@ -33,6 +33,18 @@ def test_the_order_is_that_of_texts_and_the_last_of_equal_ones_counts(monkeypatc
     assert list(Paths(names).take(ranked)) == sorted(set(names))
 
 
+@pytest.mark.parametrize("place", [0, 1, module.CHUNK - 1, module.CHUNK, 2 * module.CHUNK - 1])
+@pytest.mark.parametrize("change", ["equal", "reversed"])
+def test_two_neighbours_that_are_not_in_order_are_found_wherever_they_stand(place, change):
+    names = [f"{number:05}" for number in range(2 * module.CHUNK + 1)]
+    assert Paths(names).ranked() == range(len(names))
+    if change == "equal":
+        names[place] = names[place + 1]
+    else:
+        names[place : place + 2] = names[place : place + 2][::-1]
+    assert [names[number] for number in Paths(names).ranked()] == sorted(set(names))
+
+
 def test_paths_in_order_are_not_copied():
     paths = Paths(sorted(NAMES))
     assert paths.take(paths.ranked()) is paths
