@@ -45,8 +45,8 @@ _DEEPEST = 256
 _ATTEMPTS = 100
 
 #: Names that lead elsewhere, and characters that no name contains.
-_NO_NAMES = ("", ".", "..")
-_NO_CHARACTERS = re.compile(r"[\\:\0]" if os.name == "nt" else r"\0")
+_NO_NAMES = frozenset(("", ".", ".."))
+_NO_CHARACTERS = re.compile(r"[\\:]") if os.name == "nt" else None  # beside "\0"
 
 
 class _Folder:
@@ -357,7 +357,7 @@ class Root:
     def _parted(self, path: str) -> tuple[str, str]:
         """Split a path into the path of its folder and its name."""
         above, _, name = path.rpartition("/")
-        if name in _NO_NAMES or path[0] == "/" or _NO_CHARACTERS.search(name):
+        if _leads_elsewhere(name) or path[0] == "/":
             raise self._leaves(path)
         return above, name
 
@@ -372,7 +372,7 @@ class Root:
             above, opened = self._open.get("") or self._open_root(), 0
         folder = above
         for depth, name in enumerate(names[opened:], opened + 1):
-            if name in _NO_NAMES or _NO_CHARACTERS.search(name):
+            if _leads_elsewhere(name):
                 raise self._leaves(path)
             folder = self._enter(folder, name, "/".join(names[:depth]), make)
         self._keep(path, folder)
@@ -431,6 +431,13 @@ class Root:
             f"'{escape(place)}' is {what}, and nothing is written through it; move it away, then "
             "run the same command again."
         )
+
+
+def _leads_elsewhere(name: str) -> bool:
+    """Return whether a name is that of another place, or of none. It is asked for each output."""
+    if name in _NO_NAMES or "\0" in name:
+        return True
+    return _NO_CHARACTERS is not None and bool(_NO_CHARACTERS.search(name))
 
 
 def _empty_but_for_folders(folder: _Folder) -> list[str]:

@@ -164,7 +164,7 @@ def iterate_columns(
     header = next(found, [])
     cells, absent = _picked(header, columns, optional)
     while some := list(islice(found, rows)):
-        if any(len(row) < len(header) for row in some):
+        if min(map(len, some)) < len(header):
             raise _damaged(path)
         made = cells([*zip(*some, strict=True), *([cell] * len(some) for cell in absent)])
         yield [

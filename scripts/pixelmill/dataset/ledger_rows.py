@@ -142,15 +142,20 @@ class Rows(Mapping[str, Row]):
             some = [after, *islice(found, _MOST_IN_RUN - 1)]
             while (after := next(found, None)) is not None and after[0] == some[-1][0]:
                 some.append(after)
-            count = Counter(row[0] for row in some)
-            left = {*count}
-            eligible = [row for row in some if row[6] and count[row[0]] == 1]
-            if eligible:
-                sources, bytes_in, times, changes, outputs, sizes, _ = zip(*eligible, strict=True)
+            first, last, among = some[0][0], some[-1][0], len(some)
+            columns = [*zip(*some, strict=True)]
+            left = {*columns[0]}
+            if not all(columns[6]):
+                count = Counter(columns[0])
+                eligible = [row for row in some if row[6] and count[row[0]] == 1]
+                columns = [*zip(*eligible, strict=True)]
+            if columns:
+                sources, bytes_in, times, changes, outputs, sizes, _ = columns
                 named, made = unescaped(sources), unescaped(outputs)
                 run = Run(named, bytes_in, times, changes, made, sizes)
                 left.difference_update(compress(sources, settled(run)))
-            yield from self._whole(left, some[0][0], some[-1][0], len(some))
+            if left:
+                yield from self._whole(left, first, last, among)
 
     def _whole(
         self, sources: set[str], first: str, last: str, among: int

@@ -24,7 +24,8 @@ from pixelmill.core.errors import UserError
 from pixelmill.core.filenames import collision_key, escape
 from pixelmill.core.jobs import UP_TO_DATE, Job
 from pixelmill.core.path_templates import DateTaken, fill
-from pixelmill.dataset.entries import Entries, Entry
+from pixelmill.dataset.entries import Columns, Entries, Entry
+from pixelmill.dataset.paths import CHUNK
 from pixelmill.imaging.codecs.formats import SAME, output_suffix, split_suffix
 from pixelmill.imaging.recipe import SIDECAR, Output, Recipe
 
@@ -113,8 +114,12 @@ def sidecar_name(output: str) -> str:
     return _fit(output + SIDECAR, output)
 
 
-def renamed(sources: Sources, naming: Naming = plain_name) -> dict[str, str]:
+def renamed(
+    sources: Sources, naming: Naming = plain_name, names: Iterable[Sequence[str]] | None = None
+) -> dict[str, str]:
     """Return the paths of the outputs that cannot have their plain names, by source.
+
+    `names` are the plain names of all sources, many at a time, if they are known.
 
     Two paths collide if a file system that ignores case or Unicode normalization would treat
     them as one. The plain name goes to a source whose name a list gives, else to one that already
@@ -129,7 +134,7 @@ def renamed(sources: Sources, naming: Naming = plain_name) -> dict[str, str]:
     >>> renamed(lambda: [Source(path, ".jpg") for path in ("a.bmp", "a.jpg")])
     {'a.bmp': 'a.bmp.jpg'}
     """
-    keys, taken = _survey(sources, naming)
+    keys, taken = _survey(_named(sources, naming) if names is None else names)
     wanted_by_many = _repeated(keys) | {key for key in map(_key, taken) if _holds(keys, key)}
     rest: list[Source] = []
     for known_as, group in _crowds(sources, wanted_by_many, naming).items():
@@ -171,19 +176,26 @@ def first_collision(sources: Sources, naming: Naming = plain_name) -> tuple[str,
     >>> first_collision(lambda: [Source("a.gif", ".jpg"), Source("A.png", ".jpg")])
     ('A.png', 'a.gif')
     """
-    crowds = _crowds(sources, _repeated(_survey(sources, naming)[0]), naming).values()
+    keys, _ = _survey(_named(sources, naming))
+    crowds = _crowds(sources, _repeated(keys), naming).values()
     pairs = [(group[1].path, group[0].path) for group in crowds if len(group) > 1]
     return min(pairs)[::-1] if pairs else None
 
 
-def _survey(sources: Sources, naming: Naming) -> tuple[array[int], set[str]]:
+def _named(sources: Sources, naming: Naming) -> Iterator[list[str]]:
+    """Yield the plain names of all sources, many at a time."""
+    rest = map(naming, sources())
+    while some := list(itertools.islice(rest, CHUNK)):
+        yield some
+
+
+def _survey(names: Iterable[Sequence[str]]) -> tuple[array[int], set[str]]:
     """Return the numbers of all plain names, sorted, and the collision keys of all folders."""
     keys = array("Q")
     folders = set()
-    for source in sources():
-        name = naming(source)
-        keys.append(_key(collision_key(name)))
-        folders.add(name.rpartition("/")[0])
+    for some in names:
+        keys.extend(map(_key, map(collision_key, some)))
+        folders.update([name.rpartition("/")[0] for name in some])
     taken = {
         collision_key(str(parent))
         for folder in folders
@@ -292,7 +304,7 @@ class Outputs:
                     f"{output.name}/" if output.name else "",
                     output.format,
                     naming_of(recipe, output),
-                    renamed(partial(_sources, entries, output.format), naming_of(recipe, output)),
+                    _renamed(entries, output.format, naming_of(recipe, output)),
                 )
                 for output in recipe.outputs
             ]
@@ -343,19 +355,16 @@ class Outputs:
             return images
         return images + tuple(sidecar_name(images[number]) for number in self._with_sidecar)
 
-    def firsts(self, entries: Iterable[Entry]) -> list[str]:
-        """Return the path of the first output of each of some images, in little time."""
+    def firsts(self, entries: Entries, begin: int, end: int) -> list[str]:
+        """Return the paths of the first outputs of images by their numbers, in little time."""
         folder, format_, naming, others = self._columns[0]
         if naming is not plain_name or format_ == SAME:
-            return [self.of(entry)[0] for entry in entries]
-        return [
-            folder
-            + (
-                others.get(path)
-                or _fit((name or split_suffix(path)[0]) + _suffix_of(format_, kind), path)
-            )
-            for path, _, _, kind, *_, name in entries
-        ]
+            return [self.of(entry)[0] for entry in entries.between(begin, end)]
+        columns = entries.columns_between(begin, end)
+        names = _plain_names(columns, format_)
+        if others:
+            names = [others.get(path) or name for path, name in zip(columns[0], names, strict=True)]
+        return [folder + name for name in names] if folder else names
 
     def without(self, up_to_date: Mapping[tuple[str, ...], Entries]) -> Outputs:
         """Return the same outputs, some of which are not to be made.
@@ -424,6 +433,23 @@ def colliding(entries: Entries, recipe: Recipe) -> tuple[str, str] | None:
 
 def _sources(entries: Entries, format: str) -> Iterable[Source]:
     return (_source(entry, format) for entry in entries)
+
+
+def _renamed(entries: Entries, format: str, naming: Naming) -> dict[str, str]:
+    names = None
+    if naming is plain_name and format != SAME:
+        names = (_plain_names(columns, format) for columns in entries.columns())
+    return renamed(partial(_sources, entries, format), naming, names)
+
+
+def _plain_names(columns: Columns, format: str) -> list[str]:
+    """Return what `plain_name` does for many entries; for any format but `SAME`."""
+    paths, _, _, kinds, *_, names = columns
+    suffixes = {kind: _suffix_of(format, kind) for kind in set(kinds)}
+    return [
+        _fit((name or split_suffix(path)[0]) + suffixes[kind], path)
+        for path, kind, name in zip(paths, kinds, names, strict=True)
+    ]
 
 
 def _source(entry: Entry, format: str) -> Source:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from array import array
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -219,7 +220,13 @@ class _Settled:
 
     def __call__(self, run: Run) -> list[bool]:
         """Return for each image of a run whether it stays."""
-        flags = [False] * len(run.sources)
+        count = len(run.sources)
+        begin = self._entries.find(run.sources[0], self._next)
+        if begin is not None and self._all_stay(run, begin):
+            self._next = begin + count
+            self._decisions[begin : self._next] = bytes([_KEPT]) * count
+            return [True] * count
+        flags = [False] * count
         numbers = self._numbers_of(run.sources)
         unchanged = self._unchanged(run, numbers)
         if unchanged:
@@ -229,6 +236,17 @@ class _Settled:
                     flags[place] = True
                     self._decisions[numbers[place]] = _KEPT
         return flags
+
+    def _all_stay(self, run: Run, begin: int) -> bool:
+        """Return whether the images of a run are those from a number on, and all of them stay."""
+        end = min(begin + len(run.sources), len(self._entries))
+        paths, sizes, times, _, _, _, changes, *_ = self._entries.columns_between(begin, end)
+        recorded = run.sources, run.bytes_in, run.mtimes_ns, run.changes_ns
+        return (
+            all(map(operator.eq, map(list, recorded), map(list, (paths, sizes, times, changes))))
+            and self._outputs.firsts(self._entries, begin, end) == [*run.outputs]
+            and self._probes.sizes_of(run.outputs) == [*run.bytes_out]
+        )
 
     def _numbers_of(self, sources: Sequence[str]) -> list[int]:
         """Return the numbers of entries by their sources, -1 for those that are not found.
@@ -264,7 +282,7 @@ class _Settled:
             return []
         found = [numbers[place] for place in same]
         begin = min(found)
-        named = self._outputs.firsts(entries.between(begin, max(found) + 1))
+        named = self._outputs.firsts(entries, begin, max(found) + 1)
         return [place for place in same if named[numbers[place] - begin] == run.outputs[place]]
 
 

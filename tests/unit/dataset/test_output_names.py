@@ -6,8 +6,9 @@ import unicodedata
 
 import pytest
 
+from pixelmill.dataset import output_names
 from pixelmill.dataset.entries import Entries, Entry
-from pixelmill.dataset.output_names import Outputs, Source, colliding, first_collision
+from pixelmill.dataset.output_names import Outputs, Source, colliding, first_collision, renamed
 from pixelmill.imaging.recipe_parser import parse
 from tests.helpers.namesakes import name_outputs
 
@@ -162,6 +163,29 @@ def test_output_names_are_always_distinct():
         outputs = name_outputs(sources, ".jpg")
         assert sorted(outputs) == sorted(sources)
         assert_distinct(outputs)
+
+
+@pytest.mark.parametrize("recipe", [PNG, TWO, parse({"output": {"format": "same"}})])
+def test_names_that_are_made_many_at_a_time_are_those_of_one_image(recipe, monkeypatch):
+    draw = random.Random(11)
+    stems = ["a", "A", "b/a", "b.jpg/a", "é", "e\u0301", "IMG.2024-05-01", "long" * 70, "a.gif"]
+    for _ in range(200):
+        paths = {draw.choice(stems) + draw.choice(["", ".jpg", ".png", ".GIF"]) for _ in range(9)}
+        given = draw.choice([{}, {"a.jpg": "sku", "A.png": "SKU"}])
+        found = Entries(
+            Entry(path, 1, 1, draw.choice(["jpeg", "png", ""]), name=given.get(path, ""))
+            for path in sorted(paths)
+        )
+        outputs = Outputs(found, recipe)
+        assert outputs.firsts(found, 0, len(found)) == [outputs.of(entry)[0] for entry in found]
+        with monkeypatch.context() as changed:
+            changed.setattr(output_names, "_plain_names", lambda columns, format: 1 / 0)
+            changed.setattr(output_names, "_renamed", one_by_one)
+            assert [*map(Outputs(found, recipe).of, found)] == [*map(outputs.of, found)]
+
+
+def one_by_one(entries, format, naming):
+    return renamed(lambda: [output_names._source(entry, format) for entry in entries], naming)
 
 
 def test_the_order_of_the_sources_does_not_matter():
