@@ -11,6 +11,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
@@ -125,7 +126,7 @@ class Ledger:
         self.is_new = not os.path.exists(self._path)
         # An absolute path is never taken for a URI; those of `adopt_all` are.
         self._database = sqlite3.connect(
-            os.path.abspath(self._path), timeout=_PATIENCE, isolation_level=None, uri=True
+            Path(self._path).absolute(), timeout=_PATIENCE, isolation_level=None, uri=True
         )
         # No write-ahead log: it is not safe on network file systems.
         self._database.execute("PRAGMA journal_mode = TRUNCATE")

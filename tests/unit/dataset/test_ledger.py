@@ -462,6 +462,16 @@ def test_the_path_of_a_ledger_is_never_taken_for_a_uri(tmp_path, outcomes, monke
     assert (tmp_path / "file:a?mode=memory").stat().st_size > 0
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows resolves .. before links")
+def test_a_path_through_a_link_and_up_again_leads_where_the_system_says(tmp_path, outcomes):
+    (tmp_path / "a/b").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("a/b")
+    with Ledger(str(tmp_path / "link/../ledger.sqlite")) as ledger:
+        ledger.record(outcomes, FINGERPRINTS)
+    assert (tmp_path / "a/ledger.sqlite").stat().st_size > 0
+    assert not (tmp_path / "ledger.sqlite").exists()
+
+
 def test_a_ledger_with_a_trigger_or_a_view_is_not_current(path, outcomes):
     with Ledger(path) as ledger:
         assert ledger.is_current
