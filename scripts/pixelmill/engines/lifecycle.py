@@ -55,8 +55,7 @@ def open_engine(
     workers : int
         How many workers to start; engines that run inline have one.
     preload : sequence of str
-        Modules that the work needs. They are imported once for all workers that are forked, and
-        so are those of the engine if these are copies of this process.
+        Modules that the work needs. They are imported once for all workers that are forked.
     prepare : callable, optional
         Called in each worker process before its first task.
     while_starting : callable, optional
@@ -81,7 +80,7 @@ def open_engine(
     if spec.pool == "processes":
         semaphores.require(name)
         if fork:
-            import_all([*preload, *spec.modules])
+            import_all(preload)
         method = start_method(fork)
         if method == "forkserver":
             start_server(preload)

@@ -10,7 +10,7 @@ from typing import Any
 from pixelmill.engines.base import Pool, Result, Task
 
 #: The most tasks per worker that are handed out without Dask.
-FEW_TASKS = 8
+FEW_TASKS = 16
 
 
 def needs_dask(tasks: int, workers: int) -> bool:
@@ -49,8 +49,7 @@ class Sequential(LocalEngine):
 class DaskLocal(LocalEngine):
     """Dask's local scheduler over a pool that is started once.
 
-    A few tasks are handed out without it. Threads then do without its import, which takes 45 ms;
-    for processes, it was imported before they were forked.
+    A few tasks are handed out without it, and do without its import, which takes 45 ms.
     """
 
     def run(

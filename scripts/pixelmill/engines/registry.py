@@ -29,7 +29,7 @@ class EngineSpec(NamedTuple):
         Makes the engine from a pool; None for a cluster, which
         `pixelmill.engines.distributed.open_cluster` connects to.
     modules : tuple of str
-        Modules that the engine imports when it first runs, also in worker processes.
+        Modules that the engine imports for more than a few tasks.
     startup_seconds : float
         Typical time until its workers are ready, beyond that of a plain loop.
     serial_share : float

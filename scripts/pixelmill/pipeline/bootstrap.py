@@ -22,6 +22,10 @@ from pixelmill.core import streams
 from pixelmill.engines.processes import end_with, import_all
 from pixelmill.pipeline.messages import Channel, ChildSettings, bodies
 
+#: Seconds that the host waits for its work before it imports what only much work needs: about as
+#: long as that import takes, so that it delays no work that is about to arrive.
+_SOON = 0.03
+
 
 def main() -> None:
     """Run the task that the first order on standard input names.
@@ -54,7 +58,7 @@ def main() -> None:
 def _run_host(
     channel: Channel,
     orders: Iterator[bytes],
-    has_order: Callable[[], bool],
+    has_order: Callable[[float], bool],
     modules: Sequence[str],
     if_idle: Sequence[str] = (),
 ) -> None:
@@ -69,29 +73,32 @@ def _run_host(
     orders : iterator
         Yields the work, and then its images with the names of their outputs, pickled.
     has_order : callable
-        Whether the work has begun to arrive.
+        Whether the work begins to arrive within some seconds.
     modules : sequence of str
         Modules to import before the work is read.
     if_idle : sequence of str
-        Modules to import if the work has not arrived by then.
+        Modules to import if the work does not arrive soon after.
     """
     from pixelmill.pipeline.host import libraries, run_host
 
     import_all([*libraries(), *modules])
-    if not has_order():
+    began = time.perf_counter()
+    is_soon = has_order(_SOON)
+    waited = time.perf_counter() - began
+    if not is_soon:
         import_all(if_idle)
     ready = time.perf_counter()
     packed = next(orders)
-    channel.send("waited", time.perf_counter() - ready)
+    channel.send("waited", waited + time.perf_counter() - ready)
     work = pickle.loads(packed)
     run_host(channel, work, lambda: pickle.loads(next(orders)), partial(_stay, orders))
 
 
-def _is_readable(descriptor: int) -> bool:
-    """Return whether a pipe has something to read; always on Windows, which cannot tell."""
+def _is_readable(descriptor: int, seconds: float) -> bool:
+    """Return whether a pipe has something to read soon; always on Windows, which cannot tell."""
     if os.name == "nt":
         return True
-    return bool(select.select([descriptor], [], [], 0)[0])
+    return bool(select.select([descriptor], [], [], seconds)[0])
 
 
 def _close_in_copies(*descriptors: int) -> None:

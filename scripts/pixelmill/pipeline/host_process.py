@@ -53,7 +53,7 @@ class HostProcess:
     modules : tuple of str
         Names of modules that it imports before it reads its work, besides those of every host.
     if_idle : tuple of str
-        Names of modules that it imports if its work has not arrived by then.
+        Names of modules that it imports if its work does not arrive soon after.
 
     Attributes
     ----------

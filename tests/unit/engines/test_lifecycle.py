@@ -428,13 +428,13 @@ import sys
 from pixelmill.engines.lifecycle import open_engine
 
 with open_engine("threads", 2) as engine:
-    for tasks in (16, 17):
+    for tasks in (32, 33):
         engine.run(abs, range(tasks), lambda result: None)
         print("dask" in sys.modules)
 """
 
 
-def test_dask_is_imported_for_more_than_eight_tasks_a_worker(repository):
+def test_dask_is_imported_for_more_than_sixteen_tasks_a_worker(repository):
     done = subprocess.run(
         [sys.executable, "-c", FEW], cwd=repository / "scripts", check=True,
         stdout=subprocess.PIPE, text=True,

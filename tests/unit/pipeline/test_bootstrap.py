@@ -120,14 +120,18 @@ def test_a_host_reports_how_long_it_waited_for_its_work(monkeypatch):
         yield pickle.dumps("work")
         yield pickle.dumps("images")
 
+    def has_order(seconds):
+        clock[0] += 2
+        return False
+
     def run(channel, work, images, stay):
         sent.append((work, images()))
 
     channel = SimpleNamespace(send=lambda *words: sent.append(words))
     monkeypatch.setattr(bootstrap, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
     monkeypatch.setattr("pixelmill.pipeline.host.run_host", run)
-    bootstrap._run_host(channel, orders(), lambda: False, ())
-    assert sent == [("waited", 50.5), ("work", "images")]
+    bootstrap._run_host(channel, orders(), has_order, ())
+    assert sent == [("waited", 52.5), ("work", "images")]
 
 
 @pytest.mark.parametrize(
@@ -142,16 +146,16 @@ def test_a_host_imports_the_library_of_its_engine_only_if_its_work_is_not_there(
     monkeypatch.setattr("pixelmill.pipeline.host.run_host", lambda *given: None)
     channel = SimpleNamespace(send=lambda *words: None)
     orders = iter([pickle.dumps("work")])
-    bootstrap._run_host(channel, orders, lambda: is_there, ["json"], ["dask"])
+    bootstrap._run_host(channel, orders, lambda seconds: is_there, ["json"], ["dask"])
     assert imported == expected
 
 
 def test_a_pipe_says_whether_work_has_arrived():
     reader, writer = os.pipe()
     try:
-        assert not bootstrap._is_readable(reader) or os.name == "nt"
+        assert not bootstrap._is_readable(reader, 0) or os.name == "nt"
         os.write(writer, b"work")
-        assert bootstrap._is_readable(reader)
+        assert bootstrap._is_readable(reader, 60)
     finally:
         os.close(reader)
         os.close(writer)
