@@ -53,7 +53,7 @@ class Rates(NamedTuple):
     startup: float = 0.6
     walk: float = 8e-6
     row: float = 40e-6
-    gather: float = 24e-6
+    gather: float = 13e-6
     check: float = 3e-3
 
 
