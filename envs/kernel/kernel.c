@@ -8,10 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#ifndef MOST_VECTORS /* largest vectors; tests lower it */
-#define MOST_VECTORS 2
-#endif
-
 #define INTERFACE 2 /* of the functions below, as pixelmill/imaging/arrays.py expects it */
 #define MOST_PRECISION 21 /* fractional bits: 32, less those of a level, the sign and the sum */
 
@@ -176,7 +172,7 @@ int vectors(void) {
     if (MOST_VECTORS > 1 && __builtin_cpu_supports("avx512vnni") &&
         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
         return 2;
-    if (MOST_VECTORS > 0 && __builtin_cpu_supports("avx2")) return 1;
+    if (__builtin_cpu_supports("avx2")) return 1;
 #endif
     return 0;
 }

@@ -3,9 +3,14 @@
 #define Py_LIMITED_API 0x030B0000
 #include <Python.h>
 
+#include <stddef.h>
 #include <stdint.h>
 
-#if defined(__x86_64__) && defined(__GNUC__)
+#ifndef MOST_VECTORS /* largest vectors; tests lower it, and 0 is what other processors have */
+#define MOST_VECTORS 2
+#endif
+
+#if MOST_VECTORS > 0 && defined(__x86_64__) && defined(__GNUC__)
 #include <immintrin.h>
 #define VECTORS __attribute__((target("avx2")))
 #define WIDE_VECTORS __attribute__((target("avx2,avx512f,avx512bw,avx512vl,avx512vnni")))

@@ -267,8 +267,9 @@ VECTORS static void line(const uint8_t *from, int width, int begin, int columns,
         if (second[0] + 16 > width || first[EIGHT - 1] + x->beside - first[0] >= 16 ||
             second[EIGHT - 1] + x->beside - second[0] >= 16)
             break;
-        const __m256i pixels = _mm256_loadu2_m128i((const __m128i *)(from + second[0]),
-                                                   (const __m128i *)(from + first[0]));
+        const __m128i low = _mm_loadu_si128((const __m128i *)(from + first[0]));
+        const __m128i high = _mm_loadu_si128((const __m128i *)(from + second[0]));
+        const __m256i pixels = _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1);
         const __m256i near_at = _mm256_loadu_si256((const __m256i *)x->near_at[k]);
         const __m256i far_at = _mm256_loadu_si256((const __m256i *)x->far_at[k]);
         const __m256i near = _mm256_loadu_si256((const __m256i *)(x->near + k));

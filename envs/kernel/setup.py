@@ -8,9 +8,8 @@ setup(
             "pixelmill_kernel",
             ["kernel.c", "measuring.c", "vectors.c"],
             depends=["kernel.h", "passes.h", "resampling.h"],
-            # Weights would differ where a product and a sum are rounded only once. GCC 12 would
-            # copy all sums in each round of a loop.
-            extra_compile_args=["-O3", "-ffp-contract=off", "-fno-tree-pre"],
+            # Weights would differ where a product and a sum are rounded only once.
+            extra_compile_args=["-O3", "-ffp-contract=off"],
             py_limited_api=True,
         )
     ],

@@ -2,6 +2,10 @@
  *
  * Two neighbouring sources become pairs of 16-bit numbers, so that one instruction multiplies them
  * by two weights and adds the products. */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("no-tree-pre") /* GCC 12 would copy all sums in each round of a loop */
+#endif
+
 #include "resampling.h"
 
 #ifdef VECTORS
