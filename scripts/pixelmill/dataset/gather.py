@@ -15,7 +15,7 @@ from pixelmill.dataset import catalog as catalogs
 from pixelmill.dataset import catalog_table, outputs_state
 from pixelmill.dataset.entries import Columns
 from pixelmill.dataset.exports import write_failures, write_tables
-from pixelmill.dataset.ledger import Ledger
+from pixelmill.dataset.ledger import DamagedPartError, Ledger
 from pixelmill.dataset.ledger_backup import readable
 from pixelmill.dataset.output_tree import Workspace
 from pixelmill.dataset.passes import Pass, concatenate, merge_passes
@@ -50,9 +50,10 @@ def gather(tree: str, shards: int, catalog: str, token: str = "") -> Pass | None
     parts = [Workspace(tree, shard).ledger for shard in all_of(shards)]
     with exclusive(tree), Ledger(whole.ledger) as ledger:
         whole.check_folders()
-        for shard in all_of(shards):
-            _check_part(Workspace(tree, shard), ledger)
-        ledger.adopt_all(_opened(parts))
+        places = [Workspace(tree, shard) for shard in all_of(shards)]
+        for place in places:
+            _check_part(place, ledger)
+        _adopt_rows(places, ledger)
         _check_outputs(ledger)
         timed = list(_passes(parts, ledger))
         done = None
@@ -77,14 +78,19 @@ def _check_part(place: Workspace, ledger: Ledger) -> None:
     """Refuse a shard whose ledger is damaged and cannot be restored in full from its backup."""
     found = readable(place.ledger)
     if found.path is None or found.lost or not _is_current(found.path):
-        place.invalidate()
-        raise UserError(
-            f"The ledger '{place.ledger}' is damaged or missing, so the results of shard "
-            f"{place.shard} cannot be combined; process the shard again, or run the same Snakemake "
-            "command again."
-        )
+        raise _unusable(place)
     if found.in_doubt:
         ledger.doubt()
+
+
+def _unusable(place: Workspace) -> UserError:
+    """Have a shard processed again, and return the error that says so."""
+    place.invalidate()
+    return UserError(
+        f"The ledger '{place.ledger}' is damaged or missing, so the results of shard "
+        f"{place.shard} cannot be combined; process the shard again, or run the same Snakemake "
+        "command again."
+    )
 
 
 def _is_current(path: str) -> bool:
@@ -97,6 +103,24 @@ def _opened(parts: list[str]) -> Iterator[Ledger]:
     for path in parts:
         with Ledger(readable(path).path or path, read_only=True) as part:
             yield part
+
+
+def _adopt_rows(places: list[Workspace], ledger: Ledger) -> None:
+    """Replace the rows of a ledger by those of all shards.
+
+    SQLite attaches at most ten ledgers, and detaches none within a transaction, so each shard has
+    a transaction of its own. After an error, each image has its old row or its new one, as after
+    a pass that was killed.
+    """
+    paths = [place.ledger for place in places]
+    count = 0
+    for place, part in zip(places, _opened(paths), strict=True):
+        try:
+            count += ledger.adopt_from(part)
+        except DamagedPartError as error:
+            raise _unusable(place) from error
+    if count != ledger.count_rows():  # the images of some rows are gone
+        ledger.forget_all_but(_opened(paths))
 
 
 def _check_outputs(ledger: Ledger) -> None:

@@ -77,6 +77,10 @@ _NOTHING = OutputFile("", "", 0, 0, 0, "")
 _PATIENCE = 60.0
 
 
+class DamagedPartError(Exception):
+    """A ledger whose rows another one takes proves to be damaged."""
+
+
 class Ledger:
     """The state of one output tree.
 
@@ -124,7 +128,7 @@ class Ledger:
         condition = ledger_backup.take(self._path)
         self.in_doubt, self.manifest_state = condition.in_doubt, condition.manifest
         self.is_new = not os.path.exists(self._path)
-        # An absolute path is never taken for a URI; those of `adopt_all` are.
+        # An absolute path is never taken for a URI; those of `adopt_from` are.
         self._database = sqlite3.connect(
             Path(self._path).absolute(), timeout=_PATIENCE, isolation_level=None, uri=True
         )
@@ -230,33 +234,77 @@ class Ledger:
             self._database.execute("BEGIN")
             self._insert(rows)
 
-    def adopt_all(self, others: Iterable[Ledger]) -> None:
-        """Replace all rows by those of other ledgers, which were opened to be read.
+    def adopt_from(self, other: Ledger) -> int:
+        """Add the rows of a ledger that was opened to be read; return their number.
 
-        SQLite attaches at most ten, and detaches none within a transaction. So each has a
-        transaction of its own, and after a kill, some rows are missing until all are adopted again.
+        They take the place of rows of the same images. If there is an error, none is added.
+
+        Raises
+        ------
+        DamagedPartError
+            If the other ledger proves to be damaged.
         """
-        self._change("DELETE FROM images", [()])
-        for other in others:
+        try:
             if other._is_migrated:
-                self.adopt(other.all_rows())
-                continue
-            address = address_to_read(other._path, ledger_backup.is_backup(other._path))
-            self._database.execute("ATTACH ? AS other", (address,))
-            # In the order of the index, which takes half the time and no cache.
-            self._change(
-                "INSERT INTO images SELECT * FROM other.images ORDER BY source, variant", [()]
-            )
-            self._database.execute("DETACH other")
+                with self._database:
+                    self._database.execute("BEGIN")
+                    return self._insert(other.all_rows(), "OR REPLACE")
+            with self._attached(other):
+                # In the order of the index, which takes half the time and no cache.
+                return self._change(
+                    "INSERT OR REPLACE INTO images SELECT * FROM other.images"
+                    " ORDER BY source, variant",
+                    [()],
+                )
+        except sqlite3.DatabaseError as error:
+            if other._is_whole():
+                raise
+            raise DamagedPartError(str(error)) from error
 
-    def _insert(self, rows: Iterable[Sequence[Any]]) -> None:
+    def forget_all_but(self, others: Iterable[Ledger]) -> None:
+        """Remove all rows but those of other ledgers, which were opened to be read."""
+        execute = self._database.execute
+        execute("CREATE TEMP TABLE kept (source, variant, PRIMARY KEY (source, variant))")
+        for other in others:
+            keys = other._database.execute("SELECT source, variant FROM images")
+            self._database.executemany("INSERT OR IGNORE INTO kept VALUES (?, ?)", keys)
+        self._change(
+            "DELETE FROM images WHERE NOT EXISTS (SELECT 1 FROM kept"
+            " WHERE kept.source = images.source AND kept.variant = images.variant)",
+            [()],
+        )
+        execute("DROP TABLE kept")
+
+    @contextlib.contextmanager
+    def _attached(self, other: Ledger) -> Iterator[None]:
+        address = address_to_read(other._path, ledger_backup.is_backup(other._path))
+        self._database.execute("ATTACH ? AS other", (address,))
+        yield
+        self._database.execute("DETACH other")
+
+    def count_rows(self) -> int:
+        """Return the number of rows of images, of which one with several outputs has several."""
+        ((count,),) = self._database.execute("SELECT count(*) FROM images")
+        return int(count)
+
+    def _is_whole(self) -> bool:
+        """Return whether the file is sound; this reads all of it."""
+        try:
+            ((found,),) = self._database.execute("PRAGMA integrity_check(1)")
+            return bool(found == "ok")
+        except sqlite3.DatabaseError:
+            return False
+
+    def _insert(self, rows: Iterable[Sequence[Any]], conflict: str = "") -> int:
         marks = ", ".join("?" * (20 + len(STAGES)))
-        self._change(f"INSERT INTO images VALUES ({marks})", rows)
+        return self._change(f"INSERT {conflict} INTO images VALUES ({marks})", rows)
 
-    def _change(self, statement: str, values: Iterable[Sequence[Any]]) -> None:
-        """Change what the manifest shows of images."""
-        if self._database.executemany(statement, values).rowcount:
+    def _change(self, statement: str, values: Iterable[Sequence[Any]]) -> int:
+        """Change what the manifest shows of images; return the number of rows."""
+        count = self._database.executemany(statement, values).rowcount
+        if count:
             self.manifest_state = ""
+        return count
 
     def outputs(self) -> Iterator[str]:
         """Return the paths of all outputs."""

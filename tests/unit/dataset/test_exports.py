@@ -89,7 +89,7 @@ def test_a_manifest_of_the_same_images_stays(tree):
         lambda ledger: ledger.record([image("a.jpg", digest="1" * 32)], BY),
         lambda ledger: ledger.forget(["a.jpg"]),
         lambda ledger: ledger.move_outputs([("a.jpg", "a.jpg", "aside/a.jpg")]),
-        lambda ledger: ledger.adopt_all([]),
+        lambda ledger: ledger.forget_all_but([]),
     ],
     ids=["new image", "made again", "removed", "moved", "replaced"],
 )

@@ -3,7 +3,6 @@
 import contextlib
 import shutil
 import sqlite3
-from itertools import islice
 
 import pytest
 
@@ -227,17 +226,20 @@ def test_ledgers_of_an_earlier_version_are_gathered(in_shards):
 
 @pytest.mark.parametrize("shards", [1, 3, 5])
 def test_after_gathering_was_killed_nothing_is_made_again(in_shards, monkeypatch, shards):
-    """The rows of the first shard are in the ledger of the tree then, and those of others not."""
+    """Even if there was no ledger of the tree, so that it has the rows of the first shard only."""
     tree = in_shards(3)
     tables = tree.tables()
+    for path in tree.target.glob("ledger.*"):
+        path.unlink()
 
-    def killed(self, others):
-        adopt_all(self, islice(others, 1))
-        raise KeyboardInterrupt
+    def killed(self, other):
+        if "1-of-3" not in other._path:
+            raise KeyboardInterrupt
+        return adopt_from(self, other)
 
     with monkeypatch.context() as changed:
-        adopt_all = Ledger.adopt_all
-        changed.setattr(Ledger, "adopt_all", killed)
+        adopt_from = Ledger.adopt_from
+        changed.setattr(Ledger, "adopt_from", killed)
         with pytest.raises(KeyboardInterrupt):
             tree.gather(3)
     if shards == 1:
@@ -245,6 +247,35 @@ def test_after_gathering_was_killed_nothing_is_made_again(in_shards, monkeypatch
     else:
         assert tree.divided(shards)[0] == [0] * shards
     assert tree.tables() == tables
+
+
+def spoil(path, page):
+    """Overwrite a page of a database."""
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        (size,) = database.execute("PRAGMA page_size").fetchone()
+    with path.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(b"\xff" * size)
+
+
+@pytest.mark.parametrize("kind", ["table", "index"])
+def test_a_shard_whose_sealed_ledger_proves_to_be_damaged_is_named_and_nothing_is_lost(
+    in_shards, kind
+):
+    tree = in_shards(3)
+    path = tree.target / "shards/2-of-3/ledger.sqlite"
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        query = "SELECT rootpage FROM sqlite_master WHERE type = ? AND tbl_name = 'images'"
+        (page,) = database.execute(query, (kind,)).fetchone()
+    spoil(path, page)
+    ledger_backup.seal(str(path), in_doubt=False)
+    with open_to_read(str(tree.target / "ledger.sqlite")) as ledger:
+        before = sorted(ledger.all_rows())
+    with pytest.raises(UserError, match=r"2-of-3/ledger\.sqlite' is damaged or missing"):
+        tree.gather(3)
+    with open_to_read(str(tree.target / "ledger.sqlite")) as ledger:
+        assert sorted(ledger.all_rows()) == before
+    assert not (path.parent / "manifest.csv").exists()
 
 
 @pytest.fixture

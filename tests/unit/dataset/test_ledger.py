@@ -424,15 +424,21 @@ def opened(path, outcomes, tmp_path):
         ]
 
 
-def test_rows_of_other_ledgers_replace_what_is_there(ledger, outcomes, opened):
+def test_rows_of_other_ledgers_replace_those_of_the_same_images(ledger, outcomes, opened):
     """SQLite attaches at most ten of them at once."""
-    ledger.record([outcomes[0]], FINGERPRINTS)
     others = opened(*(f"{number}.sqlite" for number in range(23)))
     rows = [row for other in others for row in other.all_rows()]
+    older = renamed(outcomes[0], "3.sqlite.jpg")._replace(bytes_in=1)
+    ledger.record([outcomes[0], older], FINGERPRINTS)
     for given in (others, reversed(others)):
-        ledger.adopt_all(given)
-        assert sorted(ledger.all_rows()) == sorted(rows)
-    ledger.adopt_all([])
+        assert [ledger.adopt_from(other) for other in given] == [2] * 23
+        assert sorted(set(ledger.all_rows()) - set(rows)) == sorted(
+            row for row in ledger.all_rows() if row[0] == outcomes[0].source
+        )
+    assert ledger.count_rows() == len(rows) + 1
+    ledger.forget_all_but(others)
+    assert sorted(ledger.all_rows()) == sorted(rows)
+    ledger.forget_all_but([])
     assert not ledger.rows()
 
 
@@ -449,7 +455,7 @@ def test_a_ledger_at_any_path_is_adopted_and_not_changed(ledger, opened, tmp_pat
     before = path.read_bytes(), sorted(path.parent.iterdir())
     with Ledger(str(path), read_only=True) as other:
         rows = list(other.all_rows())
-        ledger.adopt_all([other])
+        ledger.adopt_from(other)
     assert sorted(ledger.all_rows()) == sorted(rows) != []
     assert (path.read_bytes(), sorted(path.parent.iterdir())) == before
 
