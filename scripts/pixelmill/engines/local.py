@@ -10,7 +10,7 @@ from typing import Any
 from pixelmill.engines.base import Pool, Result, Task
 
 #: The most tasks per worker that are handed out without Dask.
-FEW_TASKS = 16
+FEW_TASKS = 8
 
 
 def needs_dask(tasks: int, workers: int) -> bool:

@@ -29,7 +29,7 @@ from pixelmill.imaging.recipe import Recipe
 from pixelmill.imaging.renderer import Renderer
 from pixelmill.imaging.steps.process_state import SpoiledError
 from pixelmill.pipeline import breadcrumbs
-from pixelmill.pipeline.batching import batches
+from pixelmill.pipeline.batching import MOST_IMAGES, batches
 from pixelmill.pipeline.messages import MOST_TEXT, Channel, pack, refusal
 from pixelmill.storage.archives import files_of
 
@@ -55,6 +55,8 @@ class Work:
         Where the workers of the engine ``distributed`` are.
     confinement : Confinement or None
         What the rendering processes are allowed to do; None if they are not confined.
+    images : int
+        Number of images, which come after this.
     """
 
     renderer: Renderer
@@ -65,6 +67,7 @@ class Work:
     seconds_per_image: float | None
     cluster: Cluster = field(default_factory=Cluster)
     confinement: Confinement | None = None
+    images: int = 0
 
 
 def libraries(with_opencv: bool = True) -> tuple[str, ...]:
@@ -127,6 +130,8 @@ def run_host(
     prepare = partial(_prepare_worker, work.limits, work.renderer, work.confinement)
     confine = partial(confine_thread, work.confinement, has_workers=apart)
     needed = modules(work.renderer.recipe, type(work.renderer))
+    if work.images > MOST_IMAGES * work.workers:  # more than a few batches: see `needs_dask`
+        needed += engine_spec(work.engine).modules
     try:
         if not apart:
             keep_freed()

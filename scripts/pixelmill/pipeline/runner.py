@@ -203,6 +203,7 @@ def _work_of(context: PassContext, plan: Plan) -> Work:
         confinement=confinement(
             request.policy.sandbox, request.recipe, request.source, written, engine
         ),
+        images=len(plan.to_render),
     )
 
 

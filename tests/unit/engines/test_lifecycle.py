@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from pixelmill.core.errors import UserError
-from pixelmill.engines import lifecycle, processes
+from pixelmill.engines import lifecycle, local, processes
 from pixelmill.engines.base import pin_inner_threads
 from pixelmill.engines.lifecycle import open_engine
 from pixelmill.engines.registry import ENGINES, LOCAL, has_processes
@@ -81,6 +81,13 @@ def kill_all(pids):
     for pid in pids:
         with contextlib.suppress(psutil.NoSuchProcess):
             psutil.Process(pid).kill()
+
+
+@pytest.fixture(autouse=True, params=["few tasks", "as if there were many"])
+def few_tasks(request, monkeypatch):
+    """Engines hand out few tasks without Dask, but must do the same with it."""
+    if request.param != "few tasks":
+        monkeypatch.setattr(local, "FEW_TASKS", 0)
 
 
 @pytest.fixture(scope="module", params=LOCAL)
@@ -428,13 +435,13 @@ import sys
 from pixelmill.engines.lifecycle import open_engine
 
 with open_engine("threads", 2) as engine:
-    for tasks in (32, 33):
+    for tasks in (16, 17):
         engine.run(abs, range(tasks), lambda result: None)
         print("dask" in sys.modules)
 """
 
 
-def test_dask_is_imported_for_more_than_sixteen_tasks_a_worker(repository):
+def test_dask_is_imported_for_more_than_eight_tasks_a_worker(repository):
     done = subprocess.run(
         [sys.executable, "-c", FEW], cwd=repository / "scripts", check=True,
         stdout=subprocess.PIPE, text=True,
