@@ -21,7 +21,8 @@ def by_opencv(target: Path, side: int, fit: str, quality: int, source: Path) -> 
     photo = cv2.imread(str(source))
     height, width = photo.shape[:2]
     scale = min(1, side / max(height, width))
-    size = (side, side) if fit == "stretch" else (round(width * scale), round(height * scale))
+    inside = max(1, round(width * scale)), max(1, round(height * scale))
+    size = (side, side) if fit == "stretch" else inside
     made = cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
     cv2.imwrite(str(target / source.name), made, [cv2.IMWRITE_JPEG_QUALITY, quality])
 
@@ -31,7 +32,7 @@ def by_pillow(target: Path, side: int, fit: str, quality: int, source: Path) -> 
     with Image.open(source) as file:
         photo = file.convert("RGB")
         scale = min(1, side / max(photo.size))
-        inside = round(photo.width * scale), round(photo.height * scale)
+        inside = max(1, round(photo.width * scale)), max(1, round(photo.height * scale))
         size = (side, side) if fit == "stretch" else inside
         made = photo.resize(size, Image.Resampling.LANCZOS)
     made.save(target / source.name, quality=quality)

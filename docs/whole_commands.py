@@ -18,6 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 
 import pixelmill
+from pixelmill.engines.machine import cores
 
 #: The script that a rule of the workflow calls.
 _SCRIPT = Path(__file__).parents[1] / "scripts/process_parallel.py"
@@ -53,7 +54,7 @@ def commands(
 
 
 def times(
-    programs: dict[str, tuple[list[str], dict[str, str]]], target: Path, turns: int
+    programs: dict[str, tuple[list[str], dict[str, str]]], target: Path, count: int, turns: int
 ) -> dict[str, list[float]]:
     """Run all programs in turns, and return their seconds; the first turn does not count.
 
@@ -61,6 +62,8 @@ def times(
     ------
     subprocess.CalledProcessError
         If a program fails.
+    SystemExit
+        If it does not make as many images as it should.
     """
     seconds: dict[str, list[float]] = {name: [] for name in programs}
     for turn in range(turns + 1):
@@ -72,8 +75,12 @@ def times(
             subprocess.run(
                 words, env={**os.environ, **variables}, check=True, stdout=subprocess.DEVNULL
             )
+            taken = time.perf_counter() - began
+            made = sum(1 for path in target.rglob("*.jpg") if path.is_file())
+            if made != count:
+                raise SystemExit(f"{name} made {made} of {count} images")
             if turn:
-                seconds[name].append(time.perf_counter() - began)
+                seconds[name].append(taken)
     return seconds
 
 
@@ -104,12 +111,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, and print the load of the machine and the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--count", type=int, default=2000, help="how many photos are generated")
-    parser.add_argument("--photos", type=Path, help="a folder of JPEGs, instead of generated ones")
+    parser.add_argument("--photos", type=Path, help="a folder of files *.jpg, not generated ones")
     parser.add_argument("--side", type=int, default=256, help="of the results, in pixels")
     parser.add_argument("--fit", choices=("stretch", "inside"), default="stretch")
     parser.add_argument("--quality", type=int, default=75, help="of the results")
     parser.add_argument("--engines", nargs="+", default=["auto"], help="of pixelmill")
-    parser.add_argument("--workers", type=int, default=os.cpu_count())
+    parser.add_argument("--workers", type=int, default=cores())
     parser.add_argument("--turns", type=int, default=9)
     parser.add_argument("--pillow-simd", type=Path, help="a folder where pillow-simd is installed")
     parser.add_argument("--scratch", type=Path, help="where to write; best a file system in memory")
@@ -120,7 +127,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if options.photos is None:
             pixelmill.generate(source, options.count)
         before = os.getloadavg()[0]
-        seconds = times(commands(source, place, options), place / "out", options.turns)
+        count = len(list(source.glob("*.jpg")))
+        programs = commands(source, place, options)
+        seconds = times(programs, place / "out", count, options.turns)
     sys.stdout.write(f"load before {before:.2f}, after {os.getloadavg()[0]:.2f}\n\n")
     sys.stdout.write(table(seconds) + "\n")
 
