@@ -175,6 +175,12 @@ def test_a_shard_whose_ledger_is_lost_is_made_again_before_it_is_gathered(fresh,
     assert fresh.outputs() == whole.outputs()
 
 
+def rows_of(tree):
+    """All rows of the ledger of a tree."""
+    with open_to_read(str(tree.target / "ledger.sqlite")) as ledger:
+        return sorted(ledger.all_rows())
+
+
 HOSTILE = {
     "view": "ALTER TABLE images RENAME TO i; CREATE VIEW images AS SELECT * FROM i",
     "trigger": "CREATE TRIGGER t AFTER INSERT ON images BEGIN DELETE FROM images; END",
@@ -193,12 +199,10 @@ def test_a_sealed_ledger_of_a_shard_with_other_tables_is_not_attached(in_shards,
     with contextlib.closing(sqlite3.connect(path)) as database:
         database.executescript(change)
     ledger_backup.seal(str(path), in_doubt=False)
-    with open_to_read(str(tree.target / "ledger.sqlite")) as ledger:
-        before = sorted(ledger.all_rows())
+    before = rows_of(tree)
     with pytest.raises(UserError, match=r"2-of-3/ledger\.|shard 2-of-3 cannot be combined"):
         tree.gather(3)
-    with open_to_read(str(tree.target / "ledger.sqlite")) as ledger:
-        assert sorted(ledger.all_rows()) == before
+    assert rows_of(tree) == before
 
 
 def test_a_ledger_of_a_shard_that_is_a_link_is_not_attached(in_shards, tmp_path):
@@ -269,12 +273,10 @@ def test_a_shard_whose_sealed_ledger_proves_to_be_damaged_is_named_and_nothing_i
         (page,) = database.execute(query, (kind,)).fetchone()
     spoil(path, page)
     ledger_backup.seal(str(path), in_doubt=False)
-    with open_to_read(str(tree.target / "ledger.sqlite")) as ledger:
-        before = sorted(ledger.all_rows())
+    before = rows_of(tree)
     with pytest.raises(UserError, match=r"2-of-3/ledger\.sqlite' is damaged or missing"):
         tree.gather(3)
-    with open_to_read(str(tree.target / "ledger.sqlite")) as ledger:
-        assert sorted(ledger.all_rows()) == before
+    assert rows_of(tree) == before
     assert not (path.parent / "manifest.csv").exists()
 
 
